@@ -244,30 +244,27 @@ func (d *Dataflow) addParts(ctx context.Context, i int) error {
 }
 
 // startOption is where the first query of the dataflow, or else the stream, says that reading begins.
-func (d *Dataflow) startOption(s *sourceState) string {
-	if o := d.m.prog.queries[0].object.Options["start"]; o != "" {
+func (d *Dataflow) startOption(s *sourceState) connectors.Options {
+	if o := connectors.Options(d.m.prog.queries[0].object.Options); o["start"] != "" {
 		return o
 	}
-	return s.spec.object.Options["start"]
+	return s.spec.object.Options
 }
 
 // startOffset resolves earliest, latest or a time.
-func startOffset(ctx context.Context, src connectors.Source, p int32, option string) (int64, error) {
+func startOffset(ctx context.Context, src connectors.Source, p int32, o connectors.Options) (int64, error) {
 	start, end, err := src.Offsets(ctx, p)
 	if err != nil {
 		return 0, err
 	}
-	switch option {
-	case "", "earliest":
-		return start, nil
-	case "latest":
+	word, at := o.Time("start")
+	switch {
+	case word == "latest":
 		return end, nil
+	case at.IsZero():
+		return start, nil
 	}
-	t, perr := types.ParseValue(types.T(types.Timestamptz), option, nil)
-	if perr != nil {
-		return 0, perr
-	}
-	return src.OffsetForTime(ctx, p, t.I)
+	return src.OffsetForTime(ctx, p, at.UnixMicro())
 }
 
 func (d *Dataflow) openWriter(ctx context.Context, o *output) error {

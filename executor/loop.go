@@ -212,6 +212,8 @@ func (d *Dataflow) signals(in *stepInput, handed []progress) {
 	}
 	for i, s := range d.m.sources {
 		upstream := d.handedOver(in, i, handed[i])
+		closing, due := s.closing(in.clock)
+		due = due && closing > s.watermark
 		for p := range s.parts {
 			st := &s.parts[p]
 			k, has := next[[2]int{i, p}]
@@ -221,7 +223,7 @@ func (d *Dataflow) signals(in *stepInput, handed []progress) {
 			}
 			_, empty, _ := d.sources[i].readers[p].state()
 			idle := st.idle || !empty.IsZero() && s.spec.idleTimeout > 0 && time.Since(empty).Microseconds() >= s.spec.idleTimeout
-			if idle != st.idle || upstream > st.upstream || s.closeDue(in.clock) {
+			if idle != st.idle || upstream > st.upstream || due {
 				in.segs = append(in.segs, segment{source: i, part: p, from: st.next, to: st.next, idle: idle, upstream: upstream, end: true})
 			}
 		}
@@ -244,21 +246,6 @@ func (d *Dataflow) handedOver(in *stepInput, i int, h progress) int64 {
 		s.owed = h
 	}
 	return w
-}
-
-// closeDue reports whether close_after has passed since the last record of a stream that is idle altogether.
-func (s *sourceState) closeDue(clock int64) bool {
-	if s.spec.closeAfter <= 0 {
-		return false
-	}
-	last, newest := op.Always, op.Always
-	for i := range s.parts {
-		if !s.parts[i].idle {
-			return false
-		}
-		last, newest = max(last, s.parts[i].active), max(newest, s.parts[i].greatest)
-	}
-	return last != op.Always && clock-last >= s.spec.closeAfter && s.watermark <= newest
 }
 
 // readAll reports whether, after this step's records, source i is at the ends.

@@ -54,7 +54,7 @@ func (d *Dataflow) recover(ctx context.Context) error {
 // startsElsewhere reports whether a source is read from a place that the next start would not find again: the end of the log, a time.
 func (d *Dataflow) startsElsewhere() bool {
 	for _, s := range d.m.sources {
-		if o := d.startOption(s); o != "" && o != "earliest" {
+		if o := d.startOption(s)["start"]; o != "" && o != "earliest" {
 			return true
 		}
 	}

@@ -39,11 +39,9 @@ func (m *machine) advanceSources(in *stepInput, chunks []chunk) {
 
 // advance computes the stream's watermark: the least over the active partitions; it never goes back.
 func (s *sourceState) advance(clock int64) {
-	least, idle, last := op.Never, true, op.Always
-	var newest int64 = op.Always
+	least, idle := op.Never, true
 	for i := range s.parts {
 		p := &s.parts[i]
-		newest, last = max(newest, p.greatest), max(last, p.active)
 		if !p.idle {
 			idle = false
 			least = min(least, max(p.watermark, p.upstream))
@@ -60,9 +58,27 @@ func (s *sourceState) advance(clock int64) {
 		}
 	case !idle && least != op.Never:
 		s.watermark = max(s.watermark, least)
-	case idle && s.spec.closeAfter > 0 && last != op.Always && clock-last >= s.spec.closeAfter:
-		s.watermark = max(s.watermark, newest+1)
+	case idle:
+		if w, due := s.closing(clock); due {
+			s.watermark = max(s.watermark, w)
+		}
 	}
+}
+
+// closing is the watermark to which close_after moves the stream, just past its greatest event time; due says that all partitions are idle, and that
+// so long has passed since the last record.
+func (s *sourceState) closing(clock int64) (w int64, due bool) {
+	if s.spec.closeAfter <= 0 {
+		return 0, false
+	}
+	last, newest := op.Always, op.Always
+	for i := range s.parts {
+		if !s.parts[i].idle {
+			return 0, false
+		}
+		last, newest = max(last, s.parts[i].active), max(newest, s.parts[i].greatest)
+	}
+	return newest + 1, last != op.Always && clock-last >= s.spec.closeAfter
 }
 
 // edge is the watermark of a stage's input after the step.

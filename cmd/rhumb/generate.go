@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"runtime/debug"
@@ -18,6 +19,11 @@ func generateCommand(ctx context.Context, env *environ, args []string) error {
 	events := fs.Int64("events", 1000, "print `N` events")
 	seed := fs.Uint64("seed", 1, "`S`: the same seed gives the same events")
 	rest, err := parseFlags(env, fs, args)
+	if errors.Is(err, errHelp) {
+		for _, kind := range generate.Kinds() {
+			fmt.Fprintf(env.stderr, "  %-6s %s\n", kind, generate.Doc(kind))
+		}
+	}
 	if err != nil {
 		return err
 	}
